@@ -1,0 +1,1 @@
+"""Which model version is judged, and how it is reached in the registry."""

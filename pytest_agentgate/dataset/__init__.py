@@ -1,0 +1,1 @@
+"""The rows a candidate is evaluated on."""

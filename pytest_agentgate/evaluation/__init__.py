@@ -1,0 +1,1 @@
+"""The one evaluation of a session, and the evidence it leaves."""

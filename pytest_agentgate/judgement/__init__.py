@@ -1,0 +1,1 @@
+"""From evidence to a decision: pure values and functions, no pytest, no MLflow."""

@@ -1,0 +1,1 @@
+"""Carrying a decision out: ordered steps that finish or are undone."""
