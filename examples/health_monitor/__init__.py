@@ -1,0 +1,1 @@
+"""An agent that answers questions about running a Databricks workspace."""
