@@ -141,7 +141,9 @@ class GateController:
             f"agentgate: {self._session.candidate} on {rows} rows: at most {calls}"
         )
         if calls.model:
-            self._session.on_answer = Progress(reporter, calls.model).advance
+            capture = self._session.config.pluginmanager.get_plugin("capturemanager")
+            progress = Progress(reporter, capture, total=calls.model)
+            self._session.on_answer = progress.advance
 
     # Decision
 
@@ -181,6 +183,7 @@ class GateController:
         record = self._record
         if record is None or terminalreporter.verbosity < -1:
             return
+        terminalreporter.ensure_newline()
         terminalreporter.section("agentgate")
         width = max(40, getattr(terminalreporter, "_screen_width", 80))
         for line in gate_lines(record.gates, width=min(width, 120)):
@@ -341,9 +344,8 @@ class GateController:
         for warning in self._warned:
             self._reporter.write_line(f"agentgate: warning: {warning}", yellow=True)
         for step in record.steps:
-            self._reporter.write_line(
-                f"agentgate: {step.name}: {step.outcome} {step.detail}".rstrip()
-            )
+            detail = f" ({step.detail})" if step.detail else ""
+            self._reporter.write_line(f"agentgate: {step.name}: {step.outcome}{detail}")
         path = record_path(self._session.config)
         self._reporter.write_line(f"agentgate: record: {path}")
         good = exit_status(record.outcome, 0, asked=True) == 0

@@ -116,8 +116,10 @@ def decide(
 
 
 def _messages(gates: Sequence[GateResult], *verdicts: Verdict) -> tuple[str, ...]:
-    return tuple(
-        f"{gate.id} {gate.verdict}: {gate.message.splitlines()[0]}"
-        for gate in gates
-        if gate.verdict in verdicts
-    )
+    return tuple(_reason(gate) for gate in gates if gate.verdict in verdicts)
+
+
+def _reason(gate: GateResult) -> str:
+    first_line = gate.message.partition("\n")[0]
+    named = first_line.startswith(gate.id)
+    return f"{gate.verdict} {first_line if named else f'{gate.id}: {first_line}'}"

@@ -142,8 +142,9 @@ def _sentence(threshold: Threshold, measurement: Measurement, verdict: Verdict) 
             f"{shown} proves nothing: {scored} scored rows{within}, "
             f"min_rows is {threshold.min_rows}"
         )
-    relation = "meets" if verdict is Verdict.PASSED else "must be"
-    return f"{shown}, {relation} {threshold.bound} ({count}; no champion compared)"
+    if verdict is Verdict.PASSED:
+        return f"{shown}, meets {threshold.bound} ({count})"
+    return f"{shown}, must be {threshold.bound} ({count}; champion not compared)"
 
 
 def _worst_line(row: WorstRow) -> str:
