@@ -16,7 +16,13 @@ from pytest_agentgate.candidate.registry import Registry
 from pytest_agentgate.collection import GateCollection
 from pytest_agentgate.errors import AgentGateError, InputError, foreign_code
 from pytest_agentgate.evaluation.run import log_record
-from pytest_agentgate.judgement.decision import Decision, Outcome, decide, exit_status
+from pytest_agentgate.judgement.decision import (
+    Decision,
+    Outcome,
+    SessionFacts,
+    decide,
+    exit_status,
+)
 from pytest_agentgate.judgement.testimony import gate_results
 from pytest_agentgate.listening import Listening
 from pytest_agentgate.options import record_path
@@ -163,7 +169,7 @@ class GateController:
         )
         self._decision = decide(
             gates,
-            self._listening.facts(session, self._collection.gates),
+            self._facts(session),
             asked=self._session.promote_to is not None,
             plan=bool(session.config.getoption("agentgate_plan")),
         )
@@ -175,6 +181,11 @@ class GateController:
             evidence=evidence,
             finished_at=now(),
         )
+
+    def _facts(self, session: pytest.Session) -> SessionFacts:
+        facts = self._listening.facts(session, self._collection.gates)
+        late = self._session.late_hooks()
+        return replace(facts, breaks=(*facts.breaks, *late))
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter

@@ -21,6 +21,7 @@ from pytest_agentgate.dataset.rows import Dataset
 from pytest_agentgate.dataset.sources import dataset_from, load_dataset
 from pytest_agentgate.errors import InputError, foreign_code
 from pytest_agentgate.evaluation.run import (
+    COMPLETE,
     Evaluation,
     evaluate,
     prepare_mlflow,
@@ -82,6 +83,7 @@ class GateSession:
         self.dataset: Dataset | None = None
         self.folder: Path | None = None
         self.on_answer: Callable[[], None] = lambda: None
+        self._threshold_hooks: set[str] = set()
 
     # What was asked for
 
@@ -301,7 +303,26 @@ class GateSession:
                         "twice; give one of them another id and metric = ..."
                     )
                 added[threshold.id] = threshold
+        self._threshold_hooks = self._known_threshold_hooks()
         return list(added.values())
+
+    def late_hooks(self) -> tuple[str, ...]:
+        """
+        Say which thresholds were declared too late to become tests.
+
+        A ``conftest.py`` below the gate folder is loaded during collection, after
+        the thresholds were read: what it declares must not be lost silently.
+        """
+        late = self._known_threshold_hooks() - self._threshold_hooks
+        return tuple(
+            f"{name} declares thresholds but was loaded after the session started; "
+            "move pytest_agentgate_thresholds to the gate folder's conftest.py"
+            for name in sorted(late)
+        )
+
+    def _known_threshold_hooks(self) -> set[str]:
+        found = self.config.hook.pytest_agentgate_thresholds.get_hookimpls()
+        return {hook.plugin_name for hook in found}
 
     def _check_budget(self) -> None:
         calls, limit = self.calls(), self.gates.max_calls
@@ -319,6 +340,7 @@ class GateSession:
             "agentgate.model": self.candidate.name,
             "agentgate.version": self.candidate.version,
             "agentgate.data_digest": self.dataset.digest,
+            COMPLETE[0]: COMPLETE[1],
         }
         for key, value in expected.items():
             if tags.get(key) != value:

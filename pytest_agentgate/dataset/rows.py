@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_agentgate.errors import InputError
@@ -20,11 +21,14 @@ class Row:
     """
     One row of data.
 
+    `key` identifies it by its content, wherever it stands; the n-th of several
+    rows with the same content has ``#n`` at its end.
     `outputs` is a recorded answer, meaningful only where `has_outputs` is set:
     a recorded None is an answer too.
     """
 
     index: int
+    key: str = ""
     inputs: Mapping[str, Any]
     expectations: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -65,7 +69,8 @@ def dataset_of(records: Iterable[Mapping[str, Any]], *, source: str) -> Dataset:
             f"data {source}: row {missing} has no outputs but row {recorded[0]} has; "
             "give recorded outputs for all rows or for none"
         )
-    return Dataset(source=source, rows=rows, digest=_digest(rows))
+    keyed = _with_keys(rows)
+    return Dataset(source=source, rows=keyed, digest=_digest(keyed))
 
 
 def canonical(value: object) -> str:
@@ -145,8 +150,20 @@ def _is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)
 
 
+def _with_keys(rows: Sequence[Row]) -> tuple[Row, ...]:
+    seen: Counter[str] = Counter()
+    keyed = []
+    for row in rows:
+        content = [row.inputs, row.expectations, row.tags, row.outputs]
+        digest = _sha(canonical(content))
+        seen[digest] += 1
+        keyed.append(replace(row, key=f"{digest}#{seen[digest]}"))
+    return tuple(keyed)
+
+
 def _digest(rows: Sequence[Row]) -> str:
-    contents = sorted(
-        canonical([row.inputs, row.expectations, row.tags, row.outputs]) for row in rows
-    )
-    return hashlib.sha256("\n".join(contents).encode()).hexdigest()[:16]
+    return _sha("\n".join(sorted(row.key for row in rows)))
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -12,7 +12,7 @@ from pytest_agentgate.candidate.request import answer_from, request_for
 from pytest_agentgate.dataset.rows import Row, canonical
 from pytest_agentgate.errors import EvaluationError, one_line
 
-#: Trace metadata or tag that holds a row's number, and why its call failed.
+#: Trace metadata or tag that holds a row's key, and why its call failed.
 ROW_KEY = "agentgate.row"
 ERROR_KEY = "agentgate.error"
 
@@ -88,7 +88,7 @@ def traced(
             span.set_inputs(inputs)
             if row is not None:
                 mlflow.update_current_trace(
-                    metadata={ROW_KEY: str(row.index)}, tags=dict(row.tags)
+                    metadata={ROW_KEY: row.key}, tags=dict(row.tags)
                 )
             try:
                 answer = predict(**inputs)

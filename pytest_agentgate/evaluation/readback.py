@@ -45,16 +45,16 @@ def rows_of(
         The rows found, in the order of the data, and what is missing as a
         sentence, or None where every row has its one trace.
     """
-    by_row: dict[int, list[TraceInfo]] = defaultdict(list)
+    by_row: dict[str, list[TraceInfo]] = defaultdict(list)
     for trace in traces:
-        number = trace.trace_metadata.get(ROW_KEY) or trace.tags.get(ROW_KEY)
-        if number is not None and number.isdigit():
-            by_row[int(number)].append(trace)
+        key = trace.trace_metadata.get(ROW_KEY) or trace.tags.get(ROW_KEY)
+        if key is not None:
+            by_row[key].append(trace)
     rows: list[EvidenceRow] = []
     lost: list[int] = []
     doubled: list[int] = []
     for row in dataset.rows:
-        candidates = _scored(by_row.get(row.index, []))
+        candidates = _scored(by_row.get(row.key, []))
         if len(candidates) == 1:
             rows.append(_evidence_row(row, candidates[0]))
         else:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from mlflow.genai.scorers import Scorer
 
 DEFAULT_EXPERIMENT = "agentgate"
+
+#: The tag of a run whose evaluation went to its end and was read back whole.
+COMPLETE = ("agentgate.evaluation", "complete")
 DEFAULT_WORKERS = 10
 _WORKERS = "MLFLOW_GENAI_EVAL_MAX_WORKERS"
 
@@ -183,6 +186,8 @@ def _evaluate_in_run(evaluation: Evaluation, predict: Predict | None) -> Evidenc
         problem = _call_mlflow(evaluation, predict)
     names = [scorer.name for scorer in evaluation.scorers]
     evidence = _read_back(mlflow.get_run(run.info.run_id), evaluation.dataset, names)
+    if problem is None and evidence.problem is None:
+        mlflow.MlflowClient().set_tag(run.info.run_id, *COMPLETE)
     return replace(evidence, problem=problem or evidence.problem)
 
 
@@ -234,7 +239,7 @@ def _record(row: Row, finder: RowFinder, is_recorded: bool) -> dict[str, Any]:
     if is_recorded:
         record["outputs"] = row.outputs
     if is_recorded or not finder.is_found(row):
-        record["tags"] = {**row.tags, ROW_KEY: str(row.index)}
+        record["tags"] = {**row.tags, ROW_KEY: row.key}
     return record
 
 
