@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_agentgate.candidate.reference import ModelReference, ModelVersion
-from pytest_agentgate.errors import InputError, RegistryError, one_line
+from pytest_agentgate.errors import AgentGateError, InputError, RegistryError, one_line
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -59,17 +59,11 @@ class Registry:
                 READY.
             RegistryError: The registry could not be read.
         """
-        if reference.alias is not None:
-            version = self.aliases().get(reference.alias)
-            if version is None:
-                raise InputError(
-                    f"--agentgate-model={reference}: the model {self.name!r} has no "
-                    f"alias {reference.alias!r}; {self._known_aliases()}"
-                )
-            return self._ready(self.version(version), reference)
-        if reference.version is not None:
-            return self._ready(self.version(reference.version), reference)
-        return self._newest(reference)
+        try:
+            return self._resolved(reference)
+        except AgentGateError as error:
+            message = f"--agentgate-model={reference}: {error}"
+            raise type(error)(message) from error
 
     def version(self, version: str) -> ModelVersion:
         """Read one version again."""
@@ -116,7 +110,20 @@ class Registry:
 
         return one_line(mlflow.get_registry_uri())
 
-    def _newest(self, reference: ModelReference) -> ModelVersion:
+    def _resolved(self, reference: ModelReference) -> ModelVersion:
+        if reference.alias is not None:
+            version = self.aliases().get(reference.alias)
+            if version is None:
+                raise InputError(
+                    f"the model {self.name!r} has no alias {reference.alias!r}; "
+                    f"{self._known_aliases()}"
+                )
+            return _ready(self.version(version))
+        if reference.version is not None:
+            return _ready(self.version(reference.version))
+        return self._newest()
+
+    def _newest(self) -> ModelVersion:
         self.aliases()  # tells a model that does not exist from one without versions
         with _translated(f"versions of {self.name!r}"):
             found = list(_client().search_model_versions(f"name='{self.name}'"))
@@ -124,19 +131,11 @@ class Registry:
         if not ready:
             states = ", ".join(sorted({str(version.status) for version in found}))
             raise InputError(
-                f"--agentgate-model={reference}: the model has no READY version "
+                f"the model has no READY version "
                 f"({len(found)} versions{': ' + states if states else ''}); "
                 "log and register one first"
             )
         return _value(max(ready, key=lambda version: int(version.version)))
-
-    def _ready(self, version: ModelVersion, reference: ModelReference) -> ModelVersion:
-        if version.status == _READY:
-            return version
-        raise InputError(
-            f"--agentgate-model={reference}: version {version.version} is "
-            f"{version.status}, not READY; wait for it, or name another version"
-        )
 
     def _known_aliases(self) -> str:
         known = sorted(self.aliases())
@@ -147,6 +146,15 @@ def _client() -> MlflowClient:
     from mlflow import MlflowClient
 
     return MlflowClient()
+
+
+def _ready(version: ModelVersion) -> ModelVersion:
+    if version.status == _READY:
+        return version
+    raise InputError(
+        f"version {version.version} is {version.status}, not READY; wait for it, or "
+        "name another version"
+    )
 
 
 def _value(entity: Any) -> ModelVersion:
@@ -177,9 +185,7 @@ def _translated(what: str) -> Iterator[None]:
     except MlflowException as error:
         raise _error(what, str(error.error_code), str(error)) from error
     except (RequestException, OSError) as error:
-        raise RegistryError(f"{what}: the registry cannot be reached: {error}") from (
-            error
-        )
+        raise _error(what, "", str(error)) from error
 
 
 def _error(what: str, code: str, message: str) -> InputError | RegistryError:
@@ -193,4 +199,7 @@ def _error(what: str, code: str, message: str) -> InputError | RegistryError:
             f"{what}: permission denied; check the credentials and the grants of the "
             f"user that runs pytest ({message})"
         )
-    return RegistryError(f"{what}: {message}")
+    return RegistryError(
+        f"{what}: the registry did not answer as it should; check MLFLOW_TRACKING_URI "
+        f"and MLFLOW_REGISTRY_URI, and that the server is up ({message})"
+    )
