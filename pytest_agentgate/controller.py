@@ -37,6 +37,7 @@ from pytest_agentgate.report.record import Record, now, write
 from pytest_agentgate.session import GateSession, gate_session_key
 
 _NAME = "agentgate-controller"
+_NOT_BEGUN = ("every gate passed, but the promotion had not begun",)
 
 
 def start(config: pytest.Config) -> None:
@@ -173,10 +174,12 @@ class GateController:
             asked=self._session.promote_to is not None,
             plan=bool(session.config.getoption("agentgate_plan")),
         )
-        self._tell(
-            outcome=self._decision.outcome,
+        # Until the promotion is over, the record must not read as if it had gone well.
+        pending = self._decision.promote
+        self._tell_late(
+            outcome=Outcome.INCOMPLETE if pending else self._decision.outcome,
             passed=self._decision.outcome in (Outcome.PASSED, Outcome.PLANNED),
-            failures=self._decision.reasons,
+            failures=_NOT_BEGUN if pending else self._decision.reasons,
             gates=gates,
             evidence=evidence,
             finished_at=now(),
@@ -216,10 +219,12 @@ class GateController:
         asked = self._session.promote_to is not None
         if status != 0 and self._decision.outcome in (Outcome.PASSED, Outcome.PLANNED):
             why = f"every gate passed, but pytest ended with status {status}"
-            self._tell(outcome=Outcome.BLOCKED, failures=(why,))
+            self._tell_late(outcome=Outcome.BLOCKED, failures=(why,))
         elif self._decision.outcome is Outcome.PLANNED:
             asked_nothing = ("no promotion was asked for",)
-            self._tell(failures=self._plan().sentences() if asked else asked_nothing)
+            self._tell_late(
+                failures=self._plan().sentences() if asked else asked_nothing
+            )
         elif self._decision.promote:
             self._promote()
         self._finish()
@@ -233,7 +238,7 @@ class GateController:
             warnings.simplefilter("ignore")
             held = self._held_back(registry, plan)
             promotion = held or promote(plan, registry, self._journal)
-        self._tell(
+        self._tell_late(
             outcome=promotion.outcome,
             failures=promotion.reasons,
             steps=promotion.steps,
@@ -255,8 +260,11 @@ class GateController:
     def _ask_for_vetoes(self, plan: PromotionPlan) -> None:
         hook = self._session.config.hook.pytest_agentgate_approve
         what = "pytest_agentgate_approve raised, which is a veto"
-        with foreign_code(InputError, what, "nothing was changed"):
-            answers = hook(candidate=plan.candidate, alias=plan.alias)
+        try:
+            with foreign_code(InputError, what, "ask again"):
+                answers = hook(candidate=plan.candidate, alias=plan.alias)
+        except KeyboardInterrupt:
+            raise InputError(f"{what}: it was interrupted") from None
         if any(answer is False for answer in answers):
             raise InputError("pytest_agentgate_approve returned False, which is a veto")
 
@@ -300,6 +308,13 @@ class GateController:
         self._record = replace(self._told(), **changes)
         self._write_record()
 
+    def _tell_late(self, **changes: Any) -> None:
+        """Tell what is done: a record that cannot be written is a warning by then."""
+        try:
+            self._tell(**changes)
+        except pytest.UsageError as error:
+            self._warned.append(str(error))
+
     def _write_record(self) -> None:
         path = record_path(self._session.config)
         try:
@@ -311,7 +326,7 @@ class GateController:
             ) from None
 
     def _finish(self) -> None:
-        self._tell(finished_at=now())
+        self._tell_late(finished_at=now())
         self._log_to_run()
         self._complete_reports()
         self._tell_observers()
@@ -377,7 +392,12 @@ class Outermost:
         controller = config.pluginmanager.get_plugin(_NAME)
         if not isinstance(controller, GateController):
             return status
-        return controller.conclude(int(status or 0))
+        try:
+            with foreign_code(AgentGateError, "agentgate did not finish", "see above"):
+                return controller.conclude(int(status or 0))
+        except AgentGateError as error:
+            warnings.warn(str(error), stacklevel=1)
+            return int(status or 0) or 1
 
 
 @contextmanager

@@ -37,18 +37,17 @@ def foreign_code(
     """
     Run code of the user's, of a model or of a plugin, which may raise anything.
 
-    Raises
-    ------
+    Raises:
         AgentGateError: Of `error_type`, with `what` failed, the cause, and the
             `remedy`. An `AgentGateError` raised inside passes through.
     """
     try:
         yield
-    except AgentGateError:
+    except (AgentGateError, KeyboardInterrupt):
         raise
     # One of the two outer edges: what foreign code raises cannot be foreseen, and
     # none of it may escape from a hook or be mistaken for a verdict.
-    except Exception as error:
+    except BaseException as error:  # SystemExit, pytest's skip and fail as well
         raise error_type(
             f"{what}: {type(error).__name__}: {error}; {remedy}"
         ) from error
@@ -61,7 +60,7 @@ _SECRETS = (
     (re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"), "***"),
     (
         re.compile(
-            r"(?i)\b((?:api[_-]?key|token|password|secret)[\"']?\s*[=:]\s*)"
+            r"(?i)((?:api[_-]?key|token|password|secret)[\"']?\s*[=:]\s*)"
             r"[\"']?[^\s\"',&;}]{6,}"
         ),
         r"\1***",
@@ -78,5 +77,6 @@ def redacted(text: str) -> str:
 
 def one_line(text: object, limit: int = 600) -> str:
     """Return `text` on one line, masked, and at most `limit` characters long."""
-    flat = " ".join(redacted(str(text)).split())
+    shown = (c if c.isprintable() else " " for c in redacted(str(text)))
+    flat = " ".join("".join(shown).split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"

@@ -27,17 +27,19 @@ def agentgate_model(pytestconfig: pytest.Config) -> AgentGateModel:
 @pytest.fixture(scope="session")
 def agentgate_data(pytestconfig: pytest.Config) -> pd.DataFrame:
     """The rows of the evaluation: `inputs`, `expectations`, `tags`."""
+    session = _session(pytestconfig)
     from pytest_agentgate.dataset.sources import frame_of
 
-    return frame_of(_session(pytestconfig).data)
+    return frame_of(session.data)
 
 
 @pytest.fixture(scope="session")
 def agentgate_evaluation(pytestconfig: pytest.Config) -> AgentGateEvaluation:
     """The session's one evaluation: `metrics`, `rows`, `run_id`, `measure()`."""
+    session = _session(pytestconfig)
     from pytest_agentgate.gate import AgentGateEvaluation
 
-    evidence = _session(pytestconfig).shared.get()
+    evidence = session.shared.get()
     if evidence.problem is not None:
         pytest.fail(f"the evaluation failed: {evidence.problem}", pytrace=False)
     return AgentGateEvaluation(evidence)
@@ -59,9 +61,9 @@ def agentgate_champion(pytestconfig: pytest.Config) -> None:
 @pytest.fixture
 def agentgate_threshold(request: pytest.FixtureRequest) -> ThresholdGate:
     """One declared threshold, checked with `check()`; parametrized over all."""
+    session = _session(request.config)
     from pytest_agentgate.gate import threshold_gate
 
-    session = _session(request.config)
     try:
         return threshold_gate(session, request.param, request.node)
     except AgentGateError as error:

@@ -27,8 +27,7 @@ class ThresholdGate:
         """
         Measure, leave the evidence on the test's report, and fail if not passed.
 
-        Returns
-        -------
+        Returns:
             The result, where the verdict is PASSED.
         """
         __tracebackhide__ = True
@@ -80,8 +79,7 @@ class AgentGateEvaluation:
         A row that could not be scored fails the calling test: use a threshold
         with `max_error_rate` where some errors are acceptable.
 
-        Raises
-        ------
+        Raises:
             ValueError: `metric` is not ``SCORER/AGGREGATION``.
         """
         __tracebackhide__ = True

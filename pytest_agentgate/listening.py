@@ -9,7 +9,7 @@ import pytest
 
 from pytest_agentgate.errors import one_line
 from pytest_agentgate.judgement.decision import SessionFacts
-from pytest_agentgate.judgement.testimony import Report, gate_nodes
+from pytest_agentgate.judgement.testimony import SUBTEST, Report, gate_nodes
 
 
 class Listening:
@@ -83,7 +83,7 @@ def _value(report: pytest.TestReport) -> Report:
     node = getattr(report, "node", None)
     return Report(
         nodeid=report.nodeid,
-        when=str(report.when),
+        when=SUBTEST if hasattr(report, "context") else str(report.when),
         outcome=str(report.outcome),
         worker=node.gateway.id if node is not None else "",
         expected_failure=hasattr(report, "wasxfail"),

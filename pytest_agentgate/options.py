@@ -72,8 +72,7 @@ def refuse_unsupported(config: pytest.Config) -> None:
     """
     Refuse options that this version cannot honour.
 
-    Raises
-    ------
+    Raises:
         pytest.UsageError: One of them is given.
     """
     for name, (option, why) in _NOT_YET.items():

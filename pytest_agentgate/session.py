@@ -31,6 +31,7 @@ from pytest_agentgate.evaluation.run import (
 )
 from pytest_agentgate.evaluation.scorers import (
     check_scorers,
+    checked_scorer,
     find_scorers,
     judge_names,
 )
@@ -124,8 +125,7 @@ class GateSession:
         """
         Read the gate file, the hooks' thresholds and the command line.
 
-        Raises
-        ------
+        Raises:
             pytest.UsageError: An option is not supported.
             InputError: Something in them is wrong.
         """
@@ -143,8 +143,7 @@ class GateSession:
         """
         Find the candidate and the rows, and refuse what cannot be evaluated.
 
-        Raises
-        ------
+        Raises:
             InputError: With what to do; no model or judge was called.
         """
         prepare_mlflow(self.config.getoption("agentgate_workers"))
@@ -173,8 +172,11 @@ class GateSession:
         found = find_scorers(self.gates.scorers, folder=self._gates_folder)
         what = "pytest_agentgate_scorers failed"
         with foreign_code(InputError, what, "mend the hook"):
-            added = self.config.hook.pytest_agentgate_scorers(candidate=self.candidate)
-        return [*found, *(scorer for scorers in added for scorer in scorers or ())]
+            answers = self.config.hook.pytest_agentgate_scorers(
+                candidate=self.candidate
+            )
+            added = [scorer for scorers in answers for scorer in scorers or ()]
+        return [*found, *map(checked_scorer, added)]
 
     # Sharing with xdist workers
 
@@ -292,6 +294,11 @@ class GateSession:
             answers = self.config.hook.pytest_agentgate_thresholds(gate_file=path)
         added: dict[str, Threshold] = {}
         for answer in answers:
+            if not isinstance(answer or {}, Mapping):
+                raise InputError(
+                    f"pytest_agentgate_thresholds returned {answer!r}; return a dict "
+                    "of id to a number or a table"
+                )
             for threshold in parse_thresholds(
                 answer or {},
                 self.gates.metric_aliases,

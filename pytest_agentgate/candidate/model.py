@@ -47,8 +47,7 @@ class AgentGateModel:
         """
         Load the model with ``mlflow.pyfunc``.
 
-        Raises
-        ------
+        Raises:
             EvaluationError: It cannot be loaded here.
         """
         return self._loaded

@@ -23,8 +23,7 @@ class ModelReference:
         """
         Read a model reference; a leading ``models:/`` is accepted.
 
-        Raises
-        ------
+        Raises:
             InputError: It does not name a registered model.
         """
         plain = text.strip().removeprefix("models:/").lstrip("/")

@@ -53,8 +53,7 @@ class Registry:
         """
         Return the one version that `reference` means now.
 
-        Raises
-        ------
+        Raises:
             InputError: There is no such model, version or alias, or it is not
                 READY.
             RegistryError: The registry could not be read.
@@ -179,6 +178,7 @@ def _translated(what: str) -> Iterator[None]:
     """Turn what the registry's clients raise into errors with a remedy."""
     from mlflow.exceptions import MlflowException
     from requests.exceptions import RequestException
+    from sqlalchemy.exc import SQLAlchemyError  # what a store's database raises
 
     try:
         yield
@@ -186,6 +186,8 @@ def _translated(what: str) -> Iterator[None]:
         raise _error(what, str(error.error_code), str(error)) from error
     except (RequestException, OSError) as error:
         raise _error(what, "", str(error)) from error
+    except SQLAlchemyError as error:
+        raise _error(what, "", f"{type(error).__name__}: {error}") from error
 
 
 def _error(what: str, code: str, message: str) -> InputError | RegistryError:

@@ -42,8 +42,7 @@ def request_for(shape: RequestShape, inputs: Mapping[str, Any]) -> Any:
     """
     Build one request.
 
-    Raises
-    ------
+    Raises:
         EvaluationError: The inputs lack a column that the model needs.
     """
     match shape.form:

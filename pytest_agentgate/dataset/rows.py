@@ -23,8 +23,7 @@ class Row:
 
     `key` identifies it by its content, wherever it stands; the n-th of several
     rows with the same content has ``#n`` at its end.
-    `outputs` is a recorded answer, meaningful only where `has_outputs` is set:
-    a recorded None is an answer too.
+    `outputs` is a recorded answer, meaningful only where `has_outputs` is set.
     """
 
     index: int
@@ -54,8 +53,7 @@ def dataset_of(records: Iterable[Mapping[str, Any]], *, source: str) -> Dataset:
     """
     Check records and return them as a dataset.
 
-    Raises
-    ------
+    Raises:
         InputError: There are no rows, or rows that cannot be evaluated; the
             message gives their numbers.
     """
@@ -128,7 +126,8 @@ def _nested(record: Mapping[str, Any]) -> dict[str, Any]:
         if name and group in _COLUMNS and not _is_missing(value):
             plain[group] = {**_mapping(plain.get(group)), name: value}
     if "inputs" not in plain:
-        lone = next((key for key in _QUESTION_COLUMNS if key in record), None)
+        given = [key for key in _QUESTION_COLUMNS if not _is_missing(record.get(key))]
+        lone = given[0] if given else None
         if lone is not None:
             plain["inputs"] = {lone: record[lone]}
     return plain

@@ -22,8 +22,7 @@ def load_dataset(source: str, *, folder: Path) -> Dataset:
     """
     Load a data source; relative files are looked for below `folder`.
 
-    Raises
-    ------
+    Raises:
         InputError: The source does not exist, cannot be read or holds no rows
             that can be evaluated.
     """
@@ -87,7 +86,7 @@ def _file_records(path: Path) -> Iterable[Mapping[str, Any]]:
 
 
 def _json_lines(path: Path) -> list[Any]:
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8").split("\n")
     records = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():

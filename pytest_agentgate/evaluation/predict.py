@@ -52,8 +52,7 @@ def model_predict(model: AgentGateModel, rows: Sequence[Row]) -> Predict:
     """
     Return a function that asks the loaded model in its own request shape.
 
-    Raises
-    ------
+    Raises:
         EvaluationError: The model cannot be loaded, or a row's inputs cannot be
             put into its request.
     """

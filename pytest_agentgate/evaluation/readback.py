@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_agentgate.dataset.rows import Dataset, Row, question_of
+from pytest_agentgate.errors import one_line
 from pytest_agentgate.evaluation.predict import ERROR_KEY, ROW_KEY
 from pytest_agentgate.evaluation.responses import response_text
 from pytest_agentgate.judgement.evidence import EvidenceRow, Score
@@ -40,8 +41,7 @@ def rows_of(
     """
     Match traces with rows.
 
-    Returns
-    -------
+    Returns:
         The rows found, in the order of the data, and what is missing as a
         sentence, or None where every row has its one trace.
     """
@@ -73,9 +73,10 @@ def score_from(feedback: Any) -> Score:
     number = _number(value)
     if feedback.error is not None:
         message = getattr(feedback.error, "error_message", None) or feedback.error
-        return Score(error=f"the scorer failed: {message}", counted=number)
+        return Score(error=one_line(f"the scorer failed: {message}"), counted=number)
     if number is None:
-        return Score(error=f"the scorer returned {value!r}, which is not a score")
+        why = one_line(f"the scorer returned {value!r}", 300)
+        return Score(error=f"{why}, which is not a score")
     if not math.isfinite(number):
         return Score(error=f"the scorer returned {number}", counted=number)
     return Score(value=number, counted=number)
@@ -119,8 +120,8 @@ def _evidence_row(row: Row, trace: TraceInfo) -> EvidenceRow:
     seconds = trace.execution_duration
     return EvidenceRow(
         index=row.index,
-        question=question_of(row.inputs)[:_PREVIEW],
-        answer=_answer(row, metadata)[:_PREVIEW],
+        question=one_line(question_of(row.inputs), _PREVIEW),
+        answer=one_line(_answer(row, metadata), _PREVIEW),
         tags=row.tags,
         scores=_scores(trace),
         seconds=None if seconds is None else seconds / 1000,

@@ -22,6 +22,16 @@ _ANSWER_KEYS = (
     "result",
 )
 
+#: Keys that tell a serialised reply from an answer that merely is JSON.
+_ENVELOPE_KEYS = (
+    "output_text",
+    "output",
+    "choices",
+    "messages",
+    "predictions",
+    "content",
+)
+
 
 def response_text(outputs: object) -> str:
     """
@@ -34,8 +44,7 @@ def response_text(outputs: object) -> str:
     ``model_dump``. Only what the assistant said counts: tool calls, tool
     results, reasoning and user messages are left out.
 
-    Returns
-    -------
+    Returns:
         The text, parts joined by a newline; ``""`` where there is none.
     """
     return "\n".join(part for part in _parts(outputs) if part).strip()
@@ -70,11 +79,7 @@ def _parts_of_string(value: str) -> list[str]:
 
 def _is_envelope(decoded: object) -> bool:
     first = decoded[0] if isinstance(decoded, list) and decoded else decoded
-    return isinstance(first, dict) and any(
-        isinstance(first.get(key), list | dict) or key in ("content", "output_text")
-        for key in _ANSWER_KEYS
-        if key in first
-    )
+    return isinstance(first, dict) and any(key in first for key in _ENVELOPE_KEYS)
 
 
 def _parts_of_mapping(value: Mapping[str, Any]) -> list[str]:

@@ -82,8 +82,7 @@ def evaluate(evaluation: Evaluation) -> Evidence:
     """
     Run the evaluation in one MLflow run and read it back.
 
-    Raises
-    ------
+    Raises:
         EvaluationError: No run could be started, or the model cannot be loaded.
             What goes wrong later is in the evidence's `problem`.
     """
@@ -102,8 +101,7 @@ def read_evaluation(run_id: str, dataset: Dataset) -> Evidence:
     """
     Read a stored evaluation again, without a model or scorer call.
 
-    Raises
-    ------
+    Raises:
         EvaluationError: The run does not exist or cannot be read.
     """
     import mlflow  # slow to import; only a requested session comes here
@@ -121,8 +119,7 @@ def run_tags(run_id: str) -> dict[str, str]:
     """
     Return the tags of a run.
 
-    Raises
-    ------
+    Raises:
         EvaluationError: The run does not exist or cannot be read.
     """
     import mlflow
@@ -139,8 +136,7 @@ def log_record(run_id: str, record: str, tags: Mapping[str, str]) -> None:
     """
     Log the session's record to the evaluation's run.
 
-    Raises
-    ------
+    Raises:
         EvaluationError: The tracking server refused it.
     """
     import mlflow

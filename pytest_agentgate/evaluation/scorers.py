@@ -33,8 +33,7 @@ def find_scorers(references: Sequence[str], *, folder: Path) -> list[Scorer]:
             ``module:name``.
         folder: The gate file's folder.
 
-    Raises
-    ------
+    Raises:
         InputError: A module cannot be imported or holds no scorer.
     """
     found: dict[int, Scorer] = {}
@@ -52,8 +51,7 @@ def check_scorers(
     """
     Refuse names that could not be judged once the evaluation is paid for.
 
-    Raises
-    ------
+    Raises:
         InputError: Two scorers share a name, MLflow cannot log a name, or a
             threshold's metric has no scorer, or two.
     """
@@ -68,6 +66,23 @@ def check_scorers(
         )
     for threshold in thresholds:
         _check_threshold(threshold, [*names, *OPERATIONAL])
+
+
+def checked_scorer(value: object) -> Scorer:
+    """
+    Return what a hook gave, if it is a scorer.
+
+    Raises:
+        InputError: It is something else.
+    """
+    from mlflow.genai.scorers import Scorer
+
+    if isinstance(value, Scorer):
+        return value
+    raise InputError(
+        f"pytest_agentgate_scorers: {value!r} is not an MLflow scorer; decorate the "
+        "function with mlflow.genai.scorers.scorer"
+    )
 
 
 def judge_names(scorers: Sequence[Scorer]) -> list[str]:

@@ -41,8 +41,7 @@ def load_gate_file(path: Path) -> GateFile:
     """
     Read and check a gate file.
 
-    Raises
-    ------
+    Raises:
         InputError: The file is missing, not TOML, or says something unknown;
             the message names the key, the value and what to do.
     """
@@ -117,7 +116,9 @@ def _explained(error: ValidationError) -> str:
     if location in _NOT_YET_VALUES:
         return f"{where} = {first['input']!r}: {_NOT_YET_VALUES[location]}"
     message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "value_error" and not isinstance(first["input"], str | float):
+    if first["type"] == "value_error" and not isinstance(
+        first["input"], str | int | float
+    ):
         return f"{where}: {message}" if where else message
     return f"{where} = {first['input']!r}: {message}"
 

@@ -27,8 +27,7 @@ class BoundOverride:
         """
         Read one override.
 
-        Raises
-        ------
+        Raises:
             InputError: It is not of the form ``ID>=N`` or ``ID<=N``.
         """
         match = re.fullmatch(r"(.+?)\s*(>=|<=)\s*([^<>=]+)", text.strip())
@@ -50,8 +49,7 @@ def override(
     """
     Return the thresholds with their bounds replaced.
 
-    Raises
-    ------
+    Raises:
         InputError: An override names an unknown threshold, the bound that the
             threshold does not have, or makes its min exceed its max.
     """

@@ -92,8 +92,7 @@ class ThresholdEntry(_Strict):
         """
         Refuse an error budget whose worst value cannot be told.
 
-        Raises
-        ------
+        Raises:
             ValueError: With the reason.
         """
         if not self.max_error_rate:

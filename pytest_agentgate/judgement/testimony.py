@@ -27,6 +27,9 @@ GATE_PROPERTY = "agentgate_gate"
 EVIDENCE_PROPERTY = "agentgate_evidence"
 ADVISORY_PROPERTY = "agentgate_advisory"
 
+#: The phase under which a subtest's report is kept.
+SUBTEST = "subtest"
+
 _PHASES = ["call", "setup", "teardown"]
 
 
@@ -100,10 +103,12 @@ def gate_results(
         )
         for threshold in declared
     ]
-    custom = {**dict.fromkeys(nodes, False), **marked}
     return (
         *results,
-        *(_custom(gate, custom[gate], nodes, by_node) for gate in custom),
+        *(
+            _custom(gate, marked.get(gate), nodes, by_node)
+            for gate in dict.fromkeys([*nodes, *marked])
+        ),
     )
 
 
@@ -169,13 +174,19 @@ def _judged(
         plain = dict(content["measurement"])
         rows = tuple(WorstRow(**row) for row in plain.pop("worst_rows"))
         measurement = Measurement(**plain, worst_rows=rows)
-    except (ValueError, TypeError, KeyError):
+        origin = content["run_id"]
+        result = judge(threshold, measurement, run_link=run_link)
+    except (ValueError, TypeError, KeyError, OverflowError):
         why = "the evidence its test carries cannot be read"
         return replace(not_run(threshold, why), verdict=Verdict.ERROR)
-    if content["run_id"] != run_id:
-        why = f"its evidence is from run {content['run_id']}, not from this session's"
+    # Where nothing was evaluated, evidence can only tell of a problem.
+    if origin != run_id or (run_id is None and measurement.problem is None):
+        why = f"its evidence is from run {origin}, not from this session's"
         return replace(not_run(threshold, why), verdict=Verdict.ERROR)
-    return judge(threshold, measurement, run_link=run_link)
+    if measurement.metric not in map(str, (threshold.metric, *threshold.aliases)):
+        why = f"its evidence is of {measurement.metric}, not of {threshold.metric}"
+        return replace(not_run(threshold, why), verdict=Verdict.ERROR)
+    return result
 
 
 def conduct(
@@ -193,7 +204,9 @@ def conduct(
 def _conduct_on_worker(  # noqa: PLR0911  one line a kind of misconduct
     reports: Sequence[Report], advisory: bool
 ) -> tuple[Verdict, str]:
-    lost = [r for r in reports if r.when not in _PHASES and r.outcome != "passed"]
+    reports = [r for r in reports if not (r.when == SUBTEST and r.is_clean)]
+    known = (*_PHASES, SUBTEST)
+    lost = [r for r in reports if r.when not in known and r.outcome != "passed"]
     failed = [r for r in reports if r.outcome == "failed" and r not in lost]
     unclean = [r for r in reports if not r.is_clean]
     phases = sorted(r.when for r in reports)
@@ -230,7 +243,7 @@ def _how(report: Report) -> str:
 
 def _custom(
     id: str,
-    advisory: bool,
+    advisory: bool | None,
     nodes: Mapping[str, set[str]],
     by_node: Mapping[str, Sequence[Report]],
 ) -> GateResult:
@@ -245,10 +258,12 @@ def _custom(
         failed_call = any(r.outcome == "failed" and r.when == "call" for r in reports)
         softened = any(r.expected_failure and _was_advisory(r) for r in reports)
         verdict = Verdict.FAILED if failed_call or (advisory and softened) else verdict
+        if advisory is None and verdict is Verdict.PASSED:
+            verdict, why = Verdict.ERROR, "no threshold and no mark declares this gate"
     return GateResult(
         id=id,
         metric=None,
         verdict=verdict,
-        advisory=advisory,
+        advisory=bool(advisory),
         message=why or "it passed",
     )

@@ -49,8 +49,7 @@ class Metric:
         """
         Read ``SCORER/AGGREGATION``.
 
-        Raises
-        ------
+        Raises:
             ValueError: The text has no scorer or no known aggregation.
         """
         scorer, _, aggregation = text.rpartition("/")

@@ -8,14 +8,14 @@ import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from pytest_agentgate.candidate.reference import ModelReference, ModelVersion
 from pytest_agentgate.candidate.registry import Registry
-from pytest_agentgate.errors import AgentGateError, RegistryError
+from pytest_agentgate.errors import AgentGateError, RegistryError, one_line
 from pytest_agentgate.judgement.decision import Outcome
 from pytest_agentgate.promotion.transaction import (
     Journal,
@@ -65,12 +65,17 @@ def promote(plan: PromotionPlan, registry: Registry, journal: Journal) -> Promot
             if moved := _moved(plan, registry):
                 return Promotion(outcome=Outcome.STOPPED, reasons=(moved,))
             steps: list[Step] = [AliasStep(plan, registry), TagStep(plan, registry)]
-            return run_steps(steps, journal)
+            done = run_steps(steps, journal)
+            was_there = plan.previous == plan.candidate.version
+            if was_there and done.outcome is Outcome.PROMOTED:
+                # Only tags were missing, after a killed promotion, say.
+                return replace(done, outcome=Outcome.ALREADY_PROMOTED)
+            return done
     except Timeout:
         reason = f"another promotion of {plan.candidate.name} is under way"
         return Promotion(outcome=Outcome.STOPPED, reasons=(reason,))
-    except AgentGateError as error:
-        reason = f"{error}; nothing was changed"
+    except (AgentGateError, OSError) as error:
+        reason = one_line(error)
         return Promotion(outcome=Outcome.STOPPED, reasons=(reason,))
 
 
@@ -108,6 +113,8 @@ class AliasStep:
         """Put the alias back, unless somebody else has moved it on."""
         plan = self._plan
         found = self._registry.aliases().get(plan.alias)
+        if plan.previous == plan.candidate.version:
+            return f"{plan.alias} = version {found}"
         if found == plan.candidate.version:
             if plan.previous is None:
                 self._registry.delete_alias(plan.alias)
@@ -211,8 +218,7 @@ def _alone(registry: Registry) -> Iterator[None]:
     """
     Keep other promotions of this model on this machine out.
 
-    Raises
-    ------
+    Raises:
         Timeout: Another one is under way.
     """
     key = hashlib.sha256(f"{registry.location()}\n{registry.name}".encode())

@@ -14,8 +14,7 @@ def approval_missing(
     """
     Return what to do where the candidate lacks an approval that is required.
 
-    Raises
-    ------
+    Raises:
         RegistryError: The tags could not be read.
     """
     if tag is None:

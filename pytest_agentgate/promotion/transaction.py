@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -78,17 +79,21 @@ def run_steps(steps: Sequence[Step], journal: Journal) -> Promotion:
     """
     log = _Log(steps, journal)
     for number, step in enumerate(steps):
-        log.write(number, StepOutcome.STARTED)
+        is_prepared = False
         # The second outer edge: a registry's client may raise anything, and
         # whatever it was, the steps before it have to be undone.
         try:
+            log.write(number, StepOutcome.STARTED)
             step.prepare()
+            is_prepared = True
             done, detail = step.run()
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
+            log.write(number, done, detail)
+        except BaseException as error:  # noqa: BLE001
             cause = one_line(error) or type(error).__name__
-            log.write(number, StepOutcome.FAILED, cause)
-            return _undo(steps[: number + 1], log, f"{step.name}: {cause}")
-        log.write(number, done, detail)
+            log.note(number, StepOutcome.FAILED, cause)
+            # A step that found nothing out has nothing to restore.
+            reached = number + 1 if is_prepared else number
+            return _undo(steps[:reached], log, f"{step.name}: {cause}")
     unchanged = all(result.outcome is StepOutcome.ALREADY for result in log.results)
     outcome = Outcome.ALREADY_PROMOTED if unchanged else Outcome.PROMOTED
     return Promotion(outcome=outcome, steps=tuple(log.results))
@@ -112,6 +117,11 @@ class _Log:
             at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         self._journal(self.results)
+
+    def note(self, number: int, outcome: StepOutcome, detail: str = "") -> None:
+        """Write while things are put back: a full disk must not stop that."""
+        with suppress(Exception, KeyboardInterrupt):
+            self.write(number, outcome, detail)
 
 
 def _undo(steps: Sequence[Step], log: _Log, cause: str) -> Promotion:
@@ -137,11 +147,11 @@ def _undo_one(step: Step, number: int, log: _Log) -> str | None:
     failed = log.results[number]
     try:
         detail = step.undo()
-    except Exception as error:  # noqa: BLE001  the same edge
-        log.write(number, StepOutcome.FAILED, f"undo failed: {one_line(error)}")
+    except BaseException as error:  # noqa: BLE001  the same edge
+        log.note(number, StepOutcome.FAILED, f"undo failed: {one_line(error)}")
         return step.undo_command()
     if failed.outcome is StepOutcome.FAILED:
-        log.write(number, StepOutcome.FAILED, f"{failed.detail}; {detail}")
+        log.note(number, StepOutcome.FAILED, f"{failed.detail}; {detail}")
     else:
-        log.write(number, StepOutcome.UNDONE, detail)
+        log.note(number, StepOutcome.UNDONE, detail)
     return None

@@ -42,6 +42,12 @@ class HtmlReport:
         found = dict(getattr(report, "user_properties", ()))
         values = [html.escape(str(found.get(name, ""))) for name in _CELLS]
         cells[-1:-1] = [f"<td>{value}</td>" for value in values]
+        # pytest-html shows node ids, which hold threshold ids, as they are.
+        node = str(getattr(report, "nodeid", ""))
+        cells[:] = [
+            cell.replace(node, html.escape(node)) if "col-testId" in cell else cell
+            for cell in cells
+        ]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_summary(self, prefix: list[str]) -> None:
@@ -52,8 +58,7 @@ class HtmlReport:
         """
         Write the final outcome into a report that is on disk.
 
-        Raises
-        ------
+        Raises:
             OSError: The report cannot be read or written.
         """
         text = path.read_text(encoding="utf-8")
@@ -67,8 +72,11 @@ class HtmlReport:
     def _summary(self) -> str:
         record = self._record()
         reasons = "".join(f"<li>{html.escape(why)}</li>" for why in record.failures)
+        several = len(record.failures) > 1
+        color = "#1a7f37" if record.passed and not record.failures else "#b42318"
+        outcome = html.escape(str(record.outcome))
         return (
-            f"<h2>agentgate: {html.escape(str(record.outcome))}</h2>"
+            f'<h2 style="color: {color}">agentgate: {outcome}</h2>'
             f"<p>{html.escape(self._sentence())}</p>"
-            + (f"<ul>{reasons}</ul>" if reasons else "")
+            + (f"<ul>{reasons}</ul>" if several else "")
         )

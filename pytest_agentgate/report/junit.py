@@ -12,8 +12,7 @@ def complete(path: Path, record: Record) -> None:
     """
     Add outcome, model, version and run as properties of the first test suite.
 
-    Raises
-    ------
+    Raises:
         OSError: The report cannot be read or written.
         ElementTree.ParseError: The report is not XML.
     """

@@ -21,7 +21,7 @@ def gate_lines(gates: Sequence[GateResult], *, width: int) -> list[str]:
     overflow = sum(widths) + 2 * (len(widths) - 1) - width
     if overflow > 0:
         widths[_GATE_COLUMN] = max(12, widths[_GATE_COLUMN] - overflow)
-    return [_line(row, widths) for row in table]
+    return [_cut(_line(row, widths), width) for row in table]
 
 
 def evidence_lines(evidence: Evidence | None) -> list[str]:

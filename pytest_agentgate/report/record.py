@@ -19,6 +19,9 @@ from pytest_agentgate.promotion.transaction import StepResult
 
 SCHEMA_VERSION = 1
 
+#: Room for the commands of a stuck promotion, which people have to run as they are.
+_LONGEST = 10_000
+
 
 def now() -> str:
     """Return the time as UTC in ISO 8601, to the second."""
@@ -61,7 +64,7 @@ class Record:
             "version": self.candidate.version if self.candidate else None,
             "alias": self.alias,
             "previous_version": self.previous_version,
-            "failures": [one_line(failure) for failure in self.failures],
+            "failures": [one_line(each, limit=_LONGEST) for each in self.failures],
             "metrics": _metrics(self.gates, self.evidence),
             "gates": [_gate(gate) for gate in self.gates],
             "evaluation": _evaluation(self.evidence),
@@ -86,8 +89,7 @@ def write(path: Path, text: str) -> None:
     """
     Write `text` so that a reader sees the old file or the new one, never half.
 
-    Raises
-    ------
+    Raises:
         OSError: The folder cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
