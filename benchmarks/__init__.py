@@ -1,0 +1,1 @@
+"""Measurements of the plugin: see README.md beside this file."""
