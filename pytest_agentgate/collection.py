@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from pytest_agentgate.judgement.testimony import ADVISORY_PROPERTY, GATE_PROPERTY
+from pytest_agentgate.judgement.testimony import (
+    ADVISORY_PROPERTY,
+    GATE_PROPERTY,
+    HIDDEN_PROPERTY,
+    UNASSERTED_PROPERTY,
+)
 from pytest_agentgate.judgement.thresholds import Threshold
 from pytest_agentgate.session import GateSession
 
@@ -55,13 +60,22 @@ class GateCollection:
         item.user_properties.append((GATE_PROPERTY, gate))
         if advisory:
             item.user_properties.append((ADVISORY_PROPERTY, "true"))
+        if threshold is None and not __debug__:
+            item.user_properties.append((UNASSERTED_PROPERTY, "true"))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
-        self, item: pytest.Item
+        self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Show an advisory gate that failed as an expected failure."""
+        """
+        Show an advisory gate that failed as an expected failure.
+
+        A phase that raised is noted: if it is reported as passed in the end, some
+        other plugin made it so.
+        """
         report = yield
+        if call.excinfo is not None and item.nodeid in self.gates:
+            report.user_properties.append((HIDDEN_PROPERTY, call.when))
         if report.failed and (ADVISORY_PROPERTY, "true") in item.user_properties:
             report.outcome = "skipped"
             report.wasxfail = f"advisory: {_first_line(report)}"

@@ -214,8 +214,11 @@ class GateController:
         Called when `pytest_cmdline_main` has returned `status`, after every
         other plugin: nothing that fails late can follow a promotion.
         """
-        if self._record is None or self._decision is None:
+        if self._record is None:
             return status
+        if self._decision is None:  # another plugin kept pytest_sessionfinish from us
+            reasons = self._record.failures
+            self._decision = Decision(outcome=Outcome.INCOMPLETE, reasons=reasons)
         asked = self._session.promote_to is not None
         if status != 0 and self._decision.outcome in (Outcome.PASSED, Outcome.PLANNED):
             why = f"every gate passed, but pytest ended with status {status}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,10 +26,18 @@ class Listening:
         self._reports: list[pytest.TestReport] = []
         self._failures: list[str] = []
         self._breaks: list[str] = []
+        self._returned: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep every report; with xdist these are the workers' reports."""
         self._reports.append(report)
+
+    def pytest_warning_recorded(
+        self, warning_message: warnings.WarningMessage, nodeid: str
+    ) -> None:
+        """Note tests that return a value: for pytest they pass with a warning."""
+        if issubclass(warning_message.category, pytest.PytestReturnNotNoneWarning):
+            self._returned.add(nodeid)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note what could not be collected."""
@@ -52,7 +62,13 @@ class Listening:
 
     def reports(self) -> list[Report]:
         """Return every report as a value."""
-        return [_value(report) for report in self._reports]
+        return [self._judged(_value(report)) for report in self._reports]
+
+    def _judged(self, report: Report) -> Report:
+        if report.nodeid not in self._returned or report.when != "call":
+            return report
+        why = "it returned a value instead of asserting"
+        return replace(report, outcome="failed", text=why)
 
     def facts(self, session: pytest.Session, collected: Iterable[str]) -> SessionFacts:
         """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,15 @@ def record_path(config: pytest.Config) -> Path:
     if given is None:
         return config.rootpath / ".agentgate" / "record.json"
     return Path(config.invocation_params.dir, given)
+
+
+def forget_record(rootpath: Path, given: argparse.Namespace) -> None:
+    """Remove an earlier run's record; xdist workers leave the controller's alone."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    path = Path(given.agentgate_record or rootpath / ".agentgate" / "record.json")
+    with suppress(OSError):  # what cannot be removed cannot be written: told later
+        path.unlink(missing_ok=True)
 
 
 def _count(text: str) -> int:

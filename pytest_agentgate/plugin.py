@@ -49,9 +49,18 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_load_initial_conftests(
     early_config: pytest.Config,
 ) -> Generator[None, None, None]:
-    """Register the promotion after every other plugin, so that it is outermost."""
+    """
+    Register the promotion after every other plugin, so that it is outermost.
+
+    An earlier run's record goes first: where a conftest.py cannot be imported,
+    there is no session that could replace it.
+    """
+    given = early_config.known_args_namespace
+    requested = getattr(given, "agentgate_model", None) is not None
+    if requested:
+        options.forget_record(early_config.rootpath, given)
     yield
-    if getattr(early_config.known_args_namespace, "agentgate_model", None) is not None:
+    if requested:
         from pytest_agentgate.controller import Outermost
 
         early_config.pluginmanager.register(Outermost(), "agentgate-outermost")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_agentgate.candidate.model import AgentGateModel, request_shape
-from pytest_agentgate.candidate.request import answer_from, request_for
+from pytest_agentgate.candidate.request import Form, answer_from, request_for
 from pytest_agentgate.dataset.rows import Row, canonical
 from pytest_agentgate.errors import EvaluationError, one_line
 
@@ -48,9 +48,22 @@ class RowFinder:
         return self.find(row.inputs) is row
 
 
-def model_predict(model: AgentGateModel, rows: Sequence[Row]) -> Predict:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
     """
-    Return a function that asks the loaded model in its own request shape.
+    How the candidate is asked.
+
+    `traces_itself` says that each call makes a trace of its own, as a
+    ``ResponsesAgent`` does: a span around it would cost a third more.
+    """
+
+    predict: Predict
+    traces_itself: bool = False
+
+
+def model_asking(model: AgentGateModel, rows: Sequence[Row]) -> Asking:
+    """
+    Ask the loaded model in its own request shape.
 
     Raises:
         EvaluationError: The model cannot be loaded, or a row's inputs cannot be
@@ -67,37 +80,81 @@ def model_predict(model: AgentGateModel, rows: Sequence[Row]) -> Predict:
     def predict(**inputs: Any) -> Any:
         return answer_from(shape, loaded.predict(request_for(shape, inputs)))
 
-    return predict
+    return Asking(predict=predict, traces_itself=shape.form is Form.RESPONSES)
 
 
 def traced(
-    predict: Predict, finder: RowFinder, *, on_answer: Callable[[], None]
+    asking: Asking, finder: RowFinder, *, on_answer: Callable[[], None]
 ) -> Predict:
     """
-    Return `predict` with one trace a call, marked with its row.
+    Return a predict function with one trace a call, marked with its row.
 
     A failing call's reason is kept on its trace: MLflow itself goes on with an
     empty answer and says so nowhere else.
     """
     import mlflow  # slow to import; only an evaluation comes here
 
+    # Older versions of MLflow can only mark a trace from a span inside it.
+    marks_foreign_traces = hasattr(mlflow.tracing, "context")
+    if asking.traces_itself and marks_foreign_traces:
+        ask = _in_its_own_trace(asking.predict, finder)
+    else:
+        ask = _in_our_trace(asking.predict, finder)
+
     def traced_predict(**inputs: Any) -> Any:
-        row = finder.find(inputs)
+        try:
+            return ask(**inputs)
+        finally:
+            on_answer()
+
+    return traced_predict
+
+
+def _in_its_own_trace(predict: Predict, finder: RowFinder) -> Predict:
+    import mlflow
+
+    def ask(**inputs: Any) -> Any:
+        metadata, tags = _marks(finder.find(inputs))
+        with mlflow.tracing.context(metadata=metadata, tags=tags):
+            try:
+                return predict(**inputs)
+            except Exception as error:
+                _keep_reason(mlflow.get_last_active_trace_id(thread_local=True), error)
+                raise
+
+    return ask
+
+
+def _keep_reason(trace_id: str | None, error: Exception) -> None:
+    import mlflow
+
+    if trace_id is not None:
+        mlflow.set_trace_tag(trace_id, ERROR_KEY, _reason(error))
+
+
+def _in_our_trace(predict: Predict, finder: RowFinder) -> Predict:
+    import mlflow
+
+    def ask(**inputs: Any) -> Any:
+        metadata, tags = _marks(finder.find(inputs))
         with mlflow.start_span(name="predict", span_type="AGENT") as span:
             span.set_inputs(inputs)
-            if row is not None:
-                mlflow.update_current_trace(
-                    metadata={ROW_KEY: row.key}, tags=dict(row.tags)
-                )
+            mlflow.update_current_trace(metadata=metadata, tags=tags)
             try:
                 answer = predict(**inputs)
             except Exception as error:
-                reason = one_line(f"{type(error).__name__}: {error}", limit=240)
-                mlflow.update_current_trace(metadata={ERROR_KEY: reason})
+                mlflow.update_current_trace(metadata={ERROR_KEY: _reason(error)})
                 raise
-            finally:
-                on_answer()
             span.set_outputs(answer)
             return answer
 
-    return traced_predict
+    return ask
+
+
+def _marks(row: Row | None) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the metadata and the tags of a row's trace."""
+    return ({}, {}) if row is None else ({ROW_KEY: row.key}, dict(row.tags))
+
+
+def _reason(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}", limit=240)

@@ -136,7 +136,7 @@ def _answer(row: Row, metadata: Mapping[str, str]) -> str:
 
 
 def _model_error(trace: TraceInfo) -> str | None:
-    reason = trace.trace_metadata.get(ERROR_KEY)
+    reason = trace.trace_metadata.get(ERROR_KEY) or trace.tags.get(ERROR_KEY)
     state = getattr(trace.state, "value", str(trace.state))
     if reason is None and state == "OK":
         return None

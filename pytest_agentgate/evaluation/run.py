@@ -21,9 +21,10 @@ from pytest_agentgate.errors import (
 )
 from pytest_agentgate.evaluation.predict import (
     ROW_KEY,
+    Asking,
     Predict,
     RowFinder,
-    model_predict,
+    model_asking,
     traced,
 )
 from pytest_agentgate.evaluation.readback import rows_of, stored_traces
@@ -167,8 +168,11 @@ def _predict(evaluation: Evaluation) -> Predict | None:
     if evaluation.dataset.is_recorded:
         return None
     rows = evaluation.dataset.rows
-    ask = evaluation.predict or model_predict(evaluation.model, rows)
-    return traced(ask, RowFinder.over(rows), on_answer=evaluation.on_answer)
+    if evaluation.predict is None:
+        asking = model_asking(evaluation.model, rows)
+    else:
+        asking = Asking(predict=evaluation.predict)
+    return traced(asking, RowFinder.over(rows), on_answer=evaluation.on_answer)
 
 
 def _evaluate_in_run(evaluation: Evaluation, predict: Predict | None) -> Evidence:

@@ -26,6 +26,8 @@ from pytest_agentgate.judgement.verdicts import (
 GATE_PROPERTY = "agentgate_gate"
 EVIDENCE_PROPERTY = "agentgate_evidence"
 ADVISORY_PROPERTY = "agentgate_advisory"
+UNASSERTED_PROPERTY = "agentgate_unasserted"
+HIDDEN_PROPERTY = "agentgate_hidden"
 
 #: The phase under which a subtest's report is kept.
 SUBTEST = "subtest"
@@ -255,11 +257,14 @@ def _custom(
         verdict, why = Verdict.NOT_RUN, "it was collected but did not run"
     else:
         verdict, why = conduct(reports)
-        failed_call = any(r.outcome == "failed" and r.when == "call" for r in reports)
+        failed_call = any(
+            r.outcome == "failed" and r.when in ("call", SUBTEST) for r in reports
+        )
         softened = any(r.expected_failure and _was_advisory(r) for r in reports)
         verdict = Verdict.FAILED if failed_call or (advisory and softened) else verdict
-        if advisory is None and verdict is Verdict.PASSED:
-            verdict, why = Verdict.ERROR, "no threshold and no mark declares this gate"
+        doubt = _doubt(reports, is_declared=advisory is not None)
+        if verdict is Verdict.PASSED and doubt is not None:
+            verdict, why = Verdict.ERROR, doubt
     return GateResult(
         id=id,
         metric=None,
@@ -267,3 +272,14 @@ def _custom(
         advisory=bool(advisory),
         message=why or "it passed",
     )
+
+
+def _doubt(reports: Sequence[Report], *, is_declared: bool) -> str | None:
+    """Say why a marked test that looks passed proves nothing, if it does not."""
+    if not is_declared:
+        return "no threshold and no mark declares this gate"
+    if any(report.values(UNASSERTED_PROPERTY) for report in reports):
+        return "python -O removes assertions, so that a marked test proves nothing"
+    if any(report.values(HIDDEN_PROPERTY) for report in reports):
+        return "it raised, and a plugin reported it as passed"
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +13,28 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.pytester.project import AGENT, GATES, SCORERS, TEST, GateProject, Session
+
+#: pytester forgets what an in-process session imported; each would import these anew.
+KEPT = (
+    "databricks.sdk",
+    "filelock",
+    "hypothesis",
+    "mlflow.evaluation",
+    "mlflow.genai",
+    "mlflow.genai.judges.adapters.databricks_adapter",
+    "mlflow.tracing.export.mlflow_v3",
+    "mlflow.tracing.processor.mlflow_v3",
+    "pandas.core.arrays.arrow.extension_types",
+    "pytest_agentgate.controller",
+    "pytest_agentgate.gate",
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_modules() -> None:
+    """Import once what every session would import again, two seconds each."""
+    for name in KEPT:
+        importlib.import_module(name)
 
 
 @pytest.fixture(scope="session")

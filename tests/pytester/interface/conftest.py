@@ -1,0 +1,13 @@
+"""Sessions as in a process where the plugin runs before MLflow is imported."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet_mlflow() -> None:
+    """Leave out what MLflow says of its database engines."""
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
