@@ -10,4 +10,5 @@ import pytest
 @pytest.fixture(scope="session", autouse=True)
 def quiet_mlflow() -> None:
     """Leave out what MLflow says of its database engines."""
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
