@@ -154,7 +154,8 @@ class GateRun:
 
     def gate(self, id: str) -> Mapping[str, Any]:
         """Return the record's entry of one gate."""
-        (found,) = [gate for gate in self.record["gates"] if gate["id"] == id]
+        gates: list[Mapping[str, Any]] = self.record["gates"]
+        (found,) = [gate for gate in gates if gate["id"] == id]
         return found
 
 

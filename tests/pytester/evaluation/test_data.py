@@ -170,7 +170,8 @@ def test_text_in_a_csv_stays_text(
 
     assert session.outcome == "promoted"
     [row] = stored(session)
-    assert json.loads(row.trace_metadata["mlflow.traceInputs"]) == {"question": text}
+    [span] = mlflow.get_trace(row.trace_id).data.spans
+    assert span.inputs["request"]["input"][0]["content"] == text
 
 
 def test_recorded_outputs_are_judged_without_the_model(
