@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import shutil
@@ -157,6 +158,9 @@ class GateSession:
         check_scorers(self.scorers, self.thresholds, self.gates.feedback_names)
         self._check_budget()
         self.folder = Path(tempfile.mkdtemp(prefix="agentgate-"))
+        # What was imported stays. Unless told so, pytest's last act is to walk
+        # through all of it five times, most of a second where MLflow is loaded.
+        gc.freeze()
 
     def calls(self) -> Calls:
         """Return how many calls the evaluation will make at most."""
@@ -233,6 +237,7 @@ class GateSession:
     def close(self) -> None:
         """Remove the session's folder; only the controller owns it."""
         if self.folder is not None and not self.is_worker:
+            gc.unfreeze()
             shutil.rmtree(self.folder, ignore_errors=True)
 
     @cached_property

@@ -115,21 +115,32 @@ def _in_its_own_trace(predict: Predict, finder: RowFinder) -> Predict:
 
     def ask(**inputs: Any) -> Any:
         metadata, tags = _marks(finder.find(inputs))
+        before = mlflow.get_last_active_trace_id(thread_local=True)
         with mlflow.tracing.context(metadata=metadata, tags=tags):
             try:
                 return predict(**inputs)
             except Exception as error:
-                _keep_reason(mlflow.get_last_active_trace_id(thread_local=True), error)
+                last = mlflow.get_last_active_trace_id(thread_local=True)
+                # A request that the model's schema refuses never gets a trace: the
+                # last one of this thread is then another row's.
+                _keep_reason(None if last == before else last, inputs, error)
                 raise
 
     return ask
 
 
-def _keep_reason(trace_id: str | None, error: Exception) -> None:
+def _keep_reason(
+    trace_id: str | None, inputs: Mapping[str, Any], error: Exception
+) -> None:
     import mlflow
 
     if trace_id is not None:
         mlflow.set_trace_tag(trace_id, ERROR_KEY, _reason(error))
+        return
+    with mlflow.start_span(name="predict", span_type="AGENT") as span:
+        span.set_inputs(inputs)
+        span.set_status("ERROR")
+        mlflow.update_current_trace(tags={ERROR_KEY: _reason(error)})
 
 
 def _in_our_trace(predict: Predict, finder: RowFinder) -> Predict:
